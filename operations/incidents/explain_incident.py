@@ -181,8 +181,10 @@ def _chain(incident: Incident, policy: AlertPolicy, now: datetime) -> list[str]:
                 f"step {number}: {to} {format_duration(step.after)} after the first notice"
             )
         else:
-            at = incident.chain_since + timedelta(seconds=step.after)
-            steps.append(f"step {number}: {to} at {utc_timestamp(max(at, now))}")
+            at = max(incident.chain_since + timedelta(seconds=step.after), now)
+            at = max(at, incident.muted_until or at)
+            at = held_until(incident, policy, at) or at
+            steps.append(f"step {number}: {to} at {utc_timestamp(at)}")
     if route.repeat is not None:
         steps.append(f"step {len(route.escalate)} again every {format_duration(route.repeat)}")
     return steps

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.control_documents import AcknowledgeDocument
+from farandole.events.control_documents import AcknowledgeDocument, MuteDocument
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.topology_version import AlertPolicy, AlertRoute, EscalationStep
 from farandole.notifier.escalation import told_further
 from farandole.notifier.incident_lifecycle import NoticeIntent
 from farandole.notifier.notice_composer import compose_notice
+from farandole.operations.incidents.explain_incident import explain
 from tests.notifier.letters import START, Died
 from tests.notifier.made import SENDER, incident
 from tests.notifier.test_incident_store import Book
@@ -145,6 +147,52 @@ def test_a_notifier_that_was_away_tells_each_step_that_it_missed_once() -> None:
 def test_each_address_is_told_of_the_end_by_one_step() -> None:
     told = incident(steps=2)
     assert [to.email for to in told_further(told, CHAIN)] == [(), ("cleo@example.com",)]
+
+
+def test_who_was_not_told_yet_does_not_learn_of_the_end() -> None:
+    assert [to.webhook for to in told_further(incident(steps=1), CHAIN)] == [HOOK]
+    assert told_further(incident(steps=0), CHAIN) == []
+
+
+def test_a_mute_stops_the_chain_for_its_time() -> None:
+    book = Chained()
+    book.died(Died(0))
+    run_to(book, 100)
+    (found,) = book.book.incidents.values()
+    until = START + timedelta(seconds=600)
+    book.book.apply_control(MuteDocument(incident=found.id, until=until, by="ann"), START)
+    for second in range(100, 900, 5):
+        book.passed(second)
+    assert book.told() == [UNTIL_30_MIN[0], (600, "opened", HOOK)]
+
+
+def test_quiet_hours_stop_the_chain_of_what_is_no_page() -> None:
+    """The letters begin at 12:00 UTC."""
+    at_night = CHAIN.model_copy(update={"quiet": "12:01-12:30 UTC"})
+    book = Chained(POLICY.model_copy(update={"routes": (at_night,), "severity": {}}))
+    book.died(Died(0))
+    run_to(book, 1830)
+    assert book.told() == [UNTIL_30_MIN[0], (1800, "opened", HOOK), (1805, "opened", BOTH)]
+
+
+def chain_of(**fields: Any) -> list[str]:
+    since = {"chain_since": START, "due": START, "severity": "page", **fields}
+    return explain(incident(**since), [], POLICY, START).chain
+
+
+def test_the_explanation_names_each_step_to_come_and_its_time() -> None:
+    assert chain_of() == [
+        "step 1: webhook at 2026-11-24 12:05:00 UTC",
+        "step 2: ann@example.com, cleo@example.com at 2026-11-24 12:15:00 UTC",
+        "step 2 again every 10m",
+    ]
+    assert chain_of(steps=1) == chain_of()[1:]
+    assert chain_of(muted_until=START + timedelta(minutes=9))[:2] == [
+        "step 1: webhook at 2026-11-24 12:09:00 UTC",
+        chain_of()[1],
+    ]
+    assert chain_of(chain_since=None)[0] == "step 1: webhook 5m after the first notice"
+    assert chain_of(acknowledged_by="ann") == ["ended: ann has acknowledged the incident"]
 
 
 def test_a_step_says_why_it_is_told() -> None:
