@@ -83,6 +83,7 @@ class NotFoundError(OperationError):
             "no_run_rows", "nothing_applied", "pipeline_unknown", "unknown_limit",
             "unknown_schedule", "unknown_backfill", "unknown_job", "not_profiled", "no_profile",
             "no_checks", "unknown_row", "unknown_anomaly", "unknown_numbers", "unknown_object",
+            "unknown_route",
         }
     )  # fmt: skip
 

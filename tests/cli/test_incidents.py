@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from farandole.broker.topic_reader import read_table
 from farandole.events import control_documents
 from farandole.events.incident_record import Incident, IncidentSample, Notice
 from tests.cli.conftest import Call, environment, one_line
+from tests.cli.test_mail_commands import catcher
 
 pytestmark = pytest.mark.kafka
 
@@ -178,3 +180,21 @@ def test_a_duration_that_is_none_is_a_usage_error(
     call: Call, words: list[str], message: str
 ) -> None:
     assert message in one_line(call("mute", *words), code=2)
+
+
+def test_a_message_goes_through_every_route_in_force(
+    call: Call, applied: Call, settings: Settings, folder: Path
+) -> None:
+    with catcher(folder) as (leading, printed):
+        sent = call("test-mail", "--routes", env={**environment(settings), **leading})
+    assert sent.exit_code == 0, sent.stderr
+    assert sent.stdout.startswith("ops@example.com (route 1): delivered: 127.0.0.1:")
+    assert len(printed) == 1
+    failed = applied("test-mail", "--route", "1", "--json")
+    assert failed.exit_code == 1
+    (target,) = json.loads(failed.stdout)
+    assert (target["to"], target["places"], target["delivered"]) == (
+        "ops@example.com", ["route 1"], False,
+    )  # fmt: skip
+    assert "set FARANDOLE_SMTP_HOST" in target["answer"]
+    assert "has no route 2: it has 1 route" in one_line(applied("test-mail", "--route", "2"))

@@ -95,3 +95,8 @@ def test_a_failure_is_one_line_that_says_what_to_do(
         result = call("test-mail", TO, env={**leading, "FARANDOLE_SMTP_SECURITY": security})
     assert text in one_line(result)
     assert printed == []
+
+
+@pytest.mark.parametrize("words", [(), ("ops@example.com", "--routes")])
+def test_a_test_goes_to_an_address_or_through_routes(call: Call, words: tuple[str, ...]) -> None:
+    assert "address" in one_line(call("test-mail", *words), code=2)

@@ -38,6 +38,7 @@ UNRECORDED = {
     "plan_replay": "it only looks",
     "preview_replay": "it only looks; a fence may end a transaction of a process that was killed",
     "read_rates": "it only looks",
+    "send_through_routes": "it changes nothing in the installation",
     "send_test_mail": "it changes nothing in the installation, and needs none",
     "trigger": "trigger_all, which it calls, is recorded",
     "show_known_run": "it only looks",
