@@ -37,7 +37,7 @@ export function Legend({
               <path className="flow held" d="M0 3L26 8L0 13z" />
               <path className="s-wait" strokeWidth="2" d="M29 2v12M33 2v12" />
             </svg>
-            waits at a gate
+            waits before the stage
           </span>
         </>
       )}

@@ -7,6 +7,7 @@ import { JsonField } from "@/forms/JsonField";
 import { ConfirmDialog } from "@/ui/Dialog";
 import { counted } from "@/ui/format";
 import { Icon } from "@/ui/Icon";
+import { SafeText } from "@/ui/JsonView";
 import { sentence } from "@/ui/PageStates";
 import { WriteButton } from "@/ui/WriteButton";
 import { type Meant, type Row, useOrder } from "./queries";
@@ -132,6 +133,11 @@ function MendDialog({
       busy={busy}
       onConfirm={() => onMend(text, whole)}
     >
+      {row && (
+        <p className="tone-wait small">
+          <SafeText text={row.message} />
+        </p>
+      )}
       <JsonField
         label={whole ? "Data as JSON" : "Merge patch"}
         value={text}
@@ -139,7 +145,7 @@ function MendDialog({
         note={
           whole
             ? "••• is personal and stays as it is, unless you write something else."
-            : "A merge patch (RFC 7396): a field replaces the one of its name, null removes it."
+            : `${row ? "The data are too long to be edited whole. " : ""}A merge patch (RFC 7396): a field replaces the one of its name, null removes it.`
         }
       />
       <Refused error={error} />

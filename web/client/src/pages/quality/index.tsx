@@ -5,7 +5,7 @@ import { PageHead } from "@/layout/PageHead";
 import { useLiveRefresh } from "@/live/useLive";
 import { useChosenPipeline } from "@/navigation/pipelines";
 import { useFilters } from "@/navigation/search";
-import { formatCount } from "@/ui/format";
+import { counted } from "@/ui/format";
 import { Empty, ErrorNote, Loading } from "@/ui/PageStates";
 import { PickList } from "@/ui/PickList";
 import { FeedState } from "./FeedState";
@@ -27,7 +27,7 @@ export default function Page() {
       <PageHead title="Quality">
         {scores.data && (
           <p className="small soft wide-only">
-            <b className="strong">{formatCount(scores.data.events.length)}</b> profiled event types
+            <b className="strong">{counted(scores.data.events.length, "profiled event type")}</b>
             <br />
             <span className="faint">of {scores.data.pipeline}</span>
           </p>
@@ -96,7 +96,7 @@ function FeedList({
           </span>
           <span className="row small">
             <span className="faint">
-              {feed.points.length ? `${formatCount(feed.rows)} rows` : "no run has ended"}
+              {feed.points.length ? counted(feed.rows, "row") : "no run has ended"}
             </span>
             <FeedState feed={feed} anomalies={anomalies} />
           </span>

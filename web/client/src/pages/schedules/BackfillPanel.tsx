@@ -144,7 +144,7 @@ export function BackfillPanel({ schedule }: { schedule: ScheduleState }) {
         open={asks}
         onClose={() => setAsks(false)}
         title={`Backfill ${counted(count, "planned time")}?`}
-        about={`Each begins a run, ${formatCount(number)} at once. It can be cancelled; what has begun then goes on.`}
+        about={`Each begins a run, ${number === 1 ? "one at a time" : `${formatCount(number)} at once`}. It can be cancelled; what has begun then goes on.`}
         typed={schedule.schedule}
         deed={`Backfill ${counted(count, "planned time")}`}
         busy={order.isPending}
