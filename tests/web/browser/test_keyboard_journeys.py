@@ -13,8 +13,8 @@ from tests.web.browser.test_letter_journeys import die
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
 
-NO_PIECES = "an order of 0 pieces"
-"""Of which incident a test takes care: rows that wait for a person may be another one."""
+NO_PIECES = "an order of"
+"""What tells the incident of a test from one of rows that wait: numbers are left out of it."""
 
 
 async def test_a_run_is_triggered_and_found_in_the_list(page: Page, site: Site) -> None:
