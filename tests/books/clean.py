@@ -33,7 +33,7 @@ async def books_read(settings: Settings) -> None:
 
 
 async def until(
-    condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = 60
+    condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = 180
 ) -> None:
     ends = time.monotonic() + seconds
     while not await condition():

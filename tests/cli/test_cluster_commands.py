@@ -377,7 +377,7 @@ def at_work(settings: Settings, stage: str) -> Iterator[None]:
     async def member() -> AsyncIterator[AIOKafkaConsumer]:
         async with open_client(make_consumer(settings, group=group), settings) as client:
             client.subscribe([topic(settings, "line.ingested")])
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 while not client.assignment():
                     await asyncio.sleep(0.01)
             yield client

@@ -256,7 +256,7 @@ def test_a_restart_is_executed_once_by_whoever_runs_then(applied: Call, settings
         following = asyncio.create_task(
             follow_restart_orders(cast(Supervisor, supervisor), settings, "order-lines")
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not supervisor.asked:  # an order given before it follows is none
                 document = RestartDocument(pipeline="order-lines", stage="load", id=uuid4().hex)
                 await publish_control(settings, document)

@@ -202,12 +202,12 @@ async def test_a_running_stage_reads_a_flag_that_is_set_by_kcat(
         await give(1)
         await asyncio.to_thread(by_kcat, settings, "flag/shop/vip", flag="vip", value=True)
         number = 1
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not (await results(settings))[-1]["vip"]:
                 number += 1
                 await give(number)
         await asyncio.to_thread(by_kcat, settings, "flag/shop/vip", flag="vip", clear=True)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (await results(settings))[-1]["vip"]:
                 number += 1
                 await give(number)

@@ -36,7 +36,7 @@ from tests.notifier.made import SENDER
 from tests.notifier.servers import Server
 from tests.router.made import derived
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 ASSIGNED = b'"lanes": [0]'
 ROOT = Path(__file__).parents[2]
 

@@ -21,7 +21,7 @@ from farandole.operations.read_model.read_model import ReadModel, open_read_mode
 from farandole.operations.topology_source import TopologySource
 from farandole.router.system_topics import system_topic_specs
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def installation_of(settings: Settings) -> Installation:

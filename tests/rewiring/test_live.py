@@ -121,7 +121,7 @@ async def at_work(
         assert await running, "a worker was put into quarantine"
 
 
-async def until(condition: Callable[[], object], otherwise: str, seconds: float = 60) -> None:
+async def until(condition: Callable[[], object], otherwise: str, seconds: float = 180) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends, otherwise

@@ -19,7 +19,7 @@ from farandole.scheduler import file_poller
 from farandole.scheduler.facts import FolderLook
 from farandole.scheduler.file_poller import FilePoller
 
-DEADLINE = 60.0  # seconds; of the tests
+DEADLINE = 180.0  # seconds; of the tests
 SOON = 0.01  # seconds between two looks
 
 

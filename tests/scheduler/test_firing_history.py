@@ -42,7 +42,7 @@ async def test_few_orders_are_read_for_at_once() -> None:
     for _ in range(100):
         await asyncio.sleep(0)
     history.may_end = True
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         left = set(ends)
         while left:
             await asyncio.sleep(0)

@@ -108,7 +108,7 @@ async def test_what_became_of_planned_times_is_read_when_it_is_asked_for(
     for each in (firing("nightly", PLANNED), firing("nightly", later), firing("other", PLANNED)):
         key = each.key.record_key
         await send(settings, settings.names.firings_topic, key, serialize_firing(each))
-    async with facts_of(settings) as facts, asyncio.timeout(60):
+    async with facts_of(settings) as facts, asyncio.timeout(180):
         assert await past_firings(facts, later) == [PastFiring(PLANNED, "", "fired")]
 
 
@@ -119,7 +119,7 @@ async def test_what_was_written_long_before_a_planned_time_is_not_read(settings:
     for each, at in ((firing("nightly", PLANNED), long_ago), (firing("nightly", later), None)):
         key = each.key.record_key
         await send(settings, settings.names.firings_topic, key, serialize_firing(each), at)
-    async with facts_of(settings) as facts, asyncio.timeout(60):
+    async with facts_of(settings) as facts, asyncio.timeout(180):
         found = await past_firings(facts, PLANNED + timedelta(days=1))
         assert found == [PastFiring(later, "", "fired")]
 
@@ -133,7 +133,7 @@ async def past_firings(facts: KafkaFacts, until: datetime) -> Sequence[PastFirin
 async def test_what_was_read_of_firings_can_be_forgotten(settings: Settings) -> None:
     await publish_version(settings, derived(settings.names), "ann")
     later = PLANNED + timedelta(days=1)
-    async with facts_of(settings) as facts, asyncio.timeout(60):
+    async with facts_of(settings) as facts, asyncio.timeout(180):
         others = asyncio.all_tasks()
         assert facts.past_firings("p", "nightly", PLANNED, later) is None
         await asyncio.wait(asyncio.all_tasks() - others)

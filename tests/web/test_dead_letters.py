@@ -41,7 +41,7 @@ async def here(
 
 async def ended(here: Cemetery, job: dict[str, Any]) -> dict[str, Any]:
     """The job, once it has ended."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             found = (await here.api.get(f"/jobs/{job['id']}")).data
             if found["state"] != "running":

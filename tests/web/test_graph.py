@@ -108,7 +108,7 @@ async def following(api: Api, path: str) -> AsyncIterator[AsyncGenerator[Any]]:
                 if line.startswith(b"data: "):
                     yield orjson.loads(line.removeprefix(b"data: "))
 
-        async with asyncio.timeout(60), aclosing(batches()) as found:
+        async with asyncio.timeout(180), aclosing(batches()) as found:
             yield found
 
 

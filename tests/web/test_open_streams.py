@@ -21,7 +21,7 @@ async def test_streams_end_when_all_are_closed() -> None:
     await asyncio.sleep(0)
     streams.close()
     late = asyncio.create_task(tell())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         await asyncio.wait({telling, late})
     assert telling.cancelled()
     assert late.cancelled()

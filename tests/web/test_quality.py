@@ -34,7 +34,7 @@ async def api(settings: Settings, tmp_path: Path, version: Version) -> AsyncIter
 
 async def anomalies(api: Api, count: int) -> list[Any]:
     """The newest first, once there are so many."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             found = (await api.get("/quality/scores")).data["anomalies"]
             if len(found) >= count:
@@ -44,7 +44,7 @@ async def anomalies(api: Api, count: int) -> list[Any]:
 
 async def judged(settings: Settings, last: HistoryRow) -> None:
     """Wait until the lane has judged a run."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             state = await read_table(settings, settings.names.quality_state_topic)
             if state.get(JUDGED_PREFIX + b"rewired") == history_key(last):

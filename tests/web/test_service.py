@@ -23,7 +23,7 @@ async def test_a_console_whose_read_model_has_a_fault_ends(
     monkeypatch.setattr(ReadModel, "run", fail)
     monkeypatch.chdir(tmp_path)
     installation = installation_of(Settings(bootstrap="localhost:9"))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         with pytest.raises(ZeroDivisionError):
             await run_console(
                 installation, WebSettings(web_port=0), asyncio.Event(), lambda _: None

@@ -127,7 +127,7 @@ async def test_what_is_dangerous_is_published_here_and_no_router_asks_for_it_aga
         async with routing(settings, file) as (world, logs):
             world.rested.clear()
             done = await applied(api, wide, allow=["keys"], confirmed=["line.ingested"])
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 await world.rested.wait()
     assert (done.status, done.data["version"]) == (200, "order-lines@2"), done.text
     assert file.read_text() == wide

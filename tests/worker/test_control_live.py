@@ -101,7 +101,7 @@ async def count(settings: Settings, version: Version, event_type: str) -> int:
 
 
 async def reached(settings: Settings, version: Version, event_type: str, number: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await count(settings, version, event_type) < number:
             await asyncio.sleep(0.05)
 

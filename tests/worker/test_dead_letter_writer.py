@@ -442,7 +442,7 @@ async def test_an_error_in_a_thread_becomes_a_dead_letter(
     threads: ThreadPoolExecutor, error: BaseException, name: str
 ) -> None:
     lane = Lane(raises(error), threads=threads)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         outcome = await lane.handle(bare(offset=0), bare(offset=1), bare(offset=2))
     assert [d["error"] for d in outcome.dead] == [name]
     assert len(outcome.data()) == 2

@@ -45,7 +45,7 @@ async def beating(beat: Heartbeat, orphaned: asyncio.Event | None = None) -> Asy
 
 async def heard(fd: int) -> bytes:
     """What stands in the pipe, as soon as something does."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             try:
                 return os.read(fd, 2**20)
@@ -130,7 +130,7 @@ async def test_each_of_two_calls_is_watched(pipe: tuple[int, int]) -> None:
 async def test_a_process_notices_that_its_supervisor_is_gone(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
     orphaned = asyncio.Event()
-    async with beating(Heartbeat(pipe[1]), orphaned), asyncio.timeout(60):
+    async with beating(Heartbeat(pipe[1]), orphaned), asyncio.timeout(180):
         await orphaned.wait()
 
 

@@ -20,7 +20,7 @@ ARGUMENTS = (
 )
 
 
-PATIENCE = 60_000  # ms: what is expected comes, sooner or later
+PATIENCE = 180_000  # ms: what is expected comes, sooner or later
 REFUSAL = "Failed to load resource: the server responded with a"
 
 

@@ -6,7 +6,7 @@ from playwright.async_api import Locator, Page, expect
 
 MANY_STOPS = 120
 """More than any page has."""
-WAIT = 60_000  # ms
+WAIT = 180_000  # ms
 
 
 async def tab_to(page: Page, wanted: Locator) -> None:

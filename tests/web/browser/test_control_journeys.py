@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="package"),
 ]
 
-PATIENCE = 60_000  # ms
+PATIENCE = 180_000  # ms
 FILE = (
     text(PLAIN)
     + """\

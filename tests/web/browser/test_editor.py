@@ -12,7 +12,7 @@ from tests.web.browser.conftest import Site
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
 
-PATIENCE = 60_000  # milliseconds
+PATIENCE = 180_000  # milliseconds
 
 
 async def open_editor(page: Page, site: Site) -> None:

@@ -18,7 +18,7 @@ from tests.web.browser.keyboard import press, write
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
 
-SECONDS = 60
+SECONDS = 180
 WAIT = SECONDS * 1_000  # ms
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe"
 

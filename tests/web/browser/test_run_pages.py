@@ -79,5 +79,5 @@ async def test_hostile_data_are_text_and_a_run_is_triggered_with_a_form(shown: S
     await page.get_by_role("button", name="household", exact=True).click()
     await page.get_by_role("textbox", name="household", exact=True).fill("h9")
     await page.get_by_role("button", name="Trigger 1 run").click()
-    await expect(page).to_have_url(re.compile(r"/runs/[a-z2-7]{13}"), timeout=60_000)
+    await expect(page).to_have_url(re.compile(r"/runs/[a-z2-7]{13}"), timeout=180_000)
     await expect(page.get_by_text("1 root")).to_be_visible()

@@ -19,7 +19,7 @@ from tests.web.browser.silence import silent_kafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
 
-WAIT = 60_000  # ms
+WAIT = 180_000  # ms
 PAGES = ("Runs", "Dead letters", "Incidents", "Schedules", "Services", "Audit log", "Control")
 WRITES: dict[str, Any] = {
     "/control/shop/switch": {"mode": "hold", "stage": "price"},

@@ -258,7 +258,7 @@ async def test_it_waits_for_the_limits_of_the_worker_and_that_is_not_its_time(
     limits, short = Limits(), STAGE.model_copy(update={"timeout": 0.5, "threads": threads})
     process = await start(function, short, limits=limits)
     calls = asyncio.create_task(process.call([call(4), call(0)]))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not limits.asked:
             await asyncio.sleep(0.01)
     _, pending = await asyncio.wait({calls}, timeout=1.5)
@@ -291,7 +291,7 @@ async def test_what_it_has_started_ends_with_it(
     with pytest.raises(CandidateLostError, match="SIGSEGV"):
         await process.call([call(1)])
     child = int((tmp_path / "pid").read_text())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while _is_alive(child):
             await asyncio.sleep(0.01)
 

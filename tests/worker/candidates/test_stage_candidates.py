@@ -78,7 +78,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 async def _until(condition: Any) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not condition():
             await asyncio.sleep(0)
 
