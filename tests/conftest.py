@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,7 +86,7 @@ def _locked(file: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The embedded Kafka of this run: the first worker that needs it starts it, the last one that
-    leaves stops it. A broker that cannot be had is a failure, never a skip."""
+    leaves kills it. A broker that cannot be had is a failure, never a skip."""
     base = tmp_path_factory.getbasetemp()
     # Under xdist each worker has a folder of its own below the one that they share.
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kafka"
@@ -106,8 +107,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     finally:
         with _locked(shared / "lock"):
             me.unlink(missing_ok=True)
-            if not any(users.iterdir()):
-                asyncio.run(embedded_kafka.stop_embedded(shared))
+            if not any(users.iterdir()) and (left := embedded_kafka.embedded_status(shared)):
+                for node in left.nodes.values():  # an orderly stop writes thousands of files
+                    os.kill(node.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
