@@ -92,31 +92,3 @@ class PartitionReader:
     def _rewind(self) -> None:
         for partition, offset in self._positions.items():
             self._consumer.seek(partition, offset)
-
-
-class EndReader:
-    """Asks up to where partitions can be read. It fetches nothing: where a client does, an answer
-    waits for the fetch."""
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[EndReader]:
-        """Raises the errors of `open_client`."""
-        async with open_client(make_consumer(settings), settings) as consumer:
-            yield cls(consumer)
-
-    async def ends(
-        self, partitions: Collection[TopicPartition], seconds: float
-    ) -> dict[TopicPartition, int]:
-        """Return the offsets before which everything can be read. Raises DeadlineExceededError
-        after `seconds`, and BrokerError."""
-        try:
-            found: dict[TopicPartition, int] = await with_deadline(
-                self._consumer.end_offsets(list(partitions)), seconds, "asking for end offsets"
-            )
-        except KafkaError as error:
-            raise BrokerError(f"asking for end offsets: {error}") from None
-        return found

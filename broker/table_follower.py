@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
 from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.end_reader import EndReader, ask_ends
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.undecodable_records import Batches, UndecodableSkipper
@@ -38,9 +39,8 @@ class TableFollower:
         there before stays."""
         self._settings = settings
         self._reader = reader
-        self._clients = AsyncExitStack()
-        self._end_readers: dict[str, AIOKafkaConsumer] = {}
-        self._opening = asyncio.Lock()
+        self._committed_ends = EndReader(settings)
+        self._written_ends = EndReader(settings, "read_uncommitted")
         self._is_readable = is_readable
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
@@ -80,41 +80,23 @@ class TableFollower:
         """Return `rows` once they contain everything that could be read when this was called.
         Raises DeadlineExceededError and BrokerError."""
         # For a reader of committed records the end is the last stable offset.
-        return await self._read_to_end("read_committed")
+        return await self._read_to_end(self._committed_ends)
 
     async def settled(self) -> Mapping[bytes, bytes]:
         """Return `rows` once they contain everything that was written when this was called, also in
         transactions that had not ended then: wait for their end. Raises DeadlineExceededError and
         BrokerError."""
-        return await self._read_to_end("read_uncommitted")
+        return await self._read_to_end(self._written_ends)
 
     async def close(self) -> None:
         """Close what `current` and `settled` have opened."""
-        await self._clients.aclose()
+        await self._committed_ends.close()
+        await self._written_ends.close()
 
-    async def _read_to_end(self, isolation: str) -> Mapping[bytes, bytes]:
-        # Another client than that of the rows: an answer waits for the fetches of its client.
-        async with self._opening:
-            if isolation not in self._end_readers:
-                consumer = make_consumer(self._settings, isolation_level=isolation)
-                opening = open_client(consumer, self._settings)
-                self._end_readers[isolation] = await self._clients.enter_async_context(opening)
-        return await self.read_up_to(await self.ask_end(self._end_readers[isolation]))
-
-    async def ask_end(self, reader: AIOKafkaConsumer) -> int:
-        """Return the end of the topic, as this reader sees it. Raises DeadlineExceededError and
-        BrokerError."""
+    async def _read_to_end(self, reader: EndReader) -> Mapping[bytes, bytes]:
         topic = self._partition.topic
-        try:
-            ends = await with_deadline(
-                reader.end_offsets([self._partition]),
-                self._settings.deadline,
-                f"asking for the end of {topic}",
-            )
-        except KafkaError as error:
-            raise BrokerError(f"asking for the end of {topic}: {error}") from None
-        end: int = ends[self._partition]
-        return end
+        ends = await reader.ends([self._partition], self._settings.deadline, _asking_for_end(topic))
+        return await self.read_up_to(ends[self._partition])
 
     async def read_up_to(self, end: int) -> Mapping[bytes, bytes]:
         """Return `rows` once they contain everything before this offset. For a caller who has asked
@@ -230,6 +212,10 @@ class TableFollower:
             self._reader.seek(self._partition, self._handed_over)
 
 
+def _asking_for_end(topic: str) -> str:
+    return f"asking for the end of {topic}"
+
+
 @asynccontextmanager
 async def follow_table(
     settings: Settings, topic: str, is_readable: Callable[[Record], bool] = lambda record: True
@@ -239,10 +225,11 @@ async def follow_table(
     consumer = make_consumer(settings, fetch_max_wait_ms=_FETCH_WAIT_MS)
     async with open_client(consumer, settings) as reader:
         follower = TableFollower(settings, reader, topic, is_readable)
-        end = await follower.ask_end(reader)  # it does not fetch yet
+        partition, what = TopicPartition(topic, 0), _asking_for_end(topic)
+        ends = await ask_ends(reader, [partition], settings.deadline, what)  # it fetches later
         reading = asyncio.create_task(follower.run())
         try:
-            await follower.read_up_to(end)
+            await follower.read_up_to(ends[partition])
             yield follower
         finally:
             reading.cancel()

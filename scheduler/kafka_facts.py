@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
 from farandole.broker.backoff import is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
+from farandole.broker.end_reader import EndReader
+from farandole.broker.kafka_clients import with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
 from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, log_foreign_row
@@ -82,7 +82,7 @@ class KafkaFacts:
         self._clock = KafkaClock(settings)
         self._history = FiringHistory(settings)
         self._admin = _SharedAdmin(settings)
-        self._ends = _EndReader(settings)
+        self._ends = EndReader(settings)
         self.runs = _Books(settings, self._admin)
         self.files = FilePoller(folder, self.now)
 
@@ -123,7 +123,7 @@ class KafkaFacts:
                 # A version counts once it is acknowledged, also before all can read it.
                 self.topology.settled(),
                 self._read_controls(),
-                self.runs.reader.read_to_end(self._ends.ask),
+                self.runs.reader.read_to_end(self._ask_ends),
                 self.runs.measure_lag(),
             )
             topics = self._trigger_topics()
@@ -133,7 +133,11 @@ class KafkaFacts:
 
     async def _read_controls(self) -> None:
         partition = TopicPartition(self._settings.names.control_topic, 0)
-        await self._controls.read_up_to((await self._ends.ask([partition]))[partition])
+        await self._controls.read_up_to((await self._ask_ends([partition]))[partition])
+
+    async def _ask_ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        what = "asking for the ends of topics"
+        return await self._ends.ends(partitions, self._settings.deadline, what)
 
     @property
     def versions(self) -> VersionsByPipeline:
@@ -259,39 +263,6 @@ class _Books:
                 if is_logged(failures):
                     log.warning("scheduler.lag_unread", why=str(error))
             await asyncio.sleep(_LAG_POLL_SECONDS)
-
-
-class _EndReader:
-    """Asks for the ends of partitions, up to which committed records can be read, by a client that
-    does not fetch: where one does, an answer waits for the fetch."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._client: AIOKafkaConsumer | None = None
-        self._stack = AsyncExitStack()
-        self._opening = asyncio.Lock()
-
-    async def ask(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return the ends. Raises BrokerError."""
-        async with self._opening:
-            if self._client is None:
-                opening = open_client(make_consumer(self._settings), self._settings)
-                self._client = await self._stack.enter_async_context(opening)
-            client: Any = self._client
-        asking, what = client.end_offsets(list(partitions)), "asking for the ends of topics"
-        try:
-            found: Mapping[TopicPartition, int] = await with_deadline(
-                asking, self._settings.deadline, what
-            )
-        except KafkaError as error:
-            raise BrokerError(f"{what}: {error}") from None
-        return found
-
-    async def close(self) -> None:
-        """Close the client."""
-        async with self._opening:
-            self._client = None
-            await self._stack.aclose()
 
 
 class _SharedAdmin:

@@ -17,7 +17,8 @@ from aiokafka import TopicPartition
 from farandole.broker.backoff import Backoff, is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.partition_reader import EndReader, PositionsLostError
+from farandole.broker.end_reader import EndReader
+from farandole.broker.partition_reader import PositionsLostError
 from farandole.broker.settings import Settings
 from farandole.broker.split_reader import SplitReader
 from farandole.operations.read_model.entry_rates import WINDOW_SECONDS, WINDOWS
