@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from farandole.operations.kubernetes.cluster_settings import FILES_FOLDER
@@ -65,9 +65,7 @@ def deployment(source: PodSource, part: Part) -> Manifest:
     }
 
 
-def disruption_budgets(
-    names: ObjectNames, parts: Iterator[Part] | list[Part]
-) -> Iterator[Manifest]:
+def disruption_budgets(names: ObjectNames, parts: Iterable[Part]) -> Iterator[Manifest]:
     """Yield how many pods of a part a drain of nodes may end at once, for each part that may have
     several: with one, a budget would either say nothing or stop the drain."""
     for part in parts:
